@@ -8,8 +8,6 @@ mod assemble;
 mod balance;
 mod course;
 mod lanes;
-#[cfg(test)]
-mod llm_alone;
 mod operations;
 mod outcome;
 mod parts;

@@ -20,6 +20,7 @@ mod figures;
 mod fits;
 mod gap;
 mod interval;
+mod lateness;
 mod leans_on;
 mod notes;
 mod open;

@@ -218,7 +218,9 @@ fn the_list_has_what_files_write() {
             _ => continue,
         };
         let file = catalogue.show(&format!("{}s/{id}", entry.kind)).unwrap();
-        let in_file = written(&file.parse().unwrap());
+        let mut in_file = written(&file.parse().unwrap());
+        // Rates of an LLM's steps are facts of a run that serves one.
+        in_file.retain(|key, _| !key.starts_with("llm."));
         let by_key: BTreeMap<_, _> =
             listed.iter().map(|(key, fact)| (key.clone(), fact.standing)).collect();
         for (key, standing) in &in_file {

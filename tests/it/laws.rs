@@ -7,14 +7,21 @@ use slicewise::gpu::{
     Card, CardJob, Client, CopyEngine, Demand, Mps, MpsJob, OwnerId, Pool, PoolJob, PowerCap, Ring,
     Turns, TurnsJob,
 };
+use slicewise::host::engine::Engine;
 use slicewise::host::{
-    Batcher, Cores, CpuJob, FULL_SPEED, Fluid, FormedBatch, Permit, Processors, Quantum, VmShare,
+    Batcher, Cores, CpuJob, FULL_SPEED, Fluid, FormedBatch, Former, Permit, Processors, Quantum,
+    VmShare,
 };
-use slicewise::loadgen::Query;
+use slicewise::loadgen::{Lengths, Query};
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
-use slicewise::spec::{GpuSharing, InstanceSpec, Launches, PRESETS, ServerSpec, VmId};
+use slicewise::record::TokenRecord;
+use slicewise::spec::{
+    EngineGpu, EnginePreset, EngineSpec, GpuSharing, InstanceSpec, Launches, LengthPair, PRESETS,
+    ServerSpec, VmId,
+};
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
+use std::sync::Arc;
 
 /// Holds a station to the contract of [`Station`] on `jobs` (arrival and work in ns, in order):
 /// time never goes back, nothing comes out early, jobs in = jobs out + jobs inside, each comes out
@@ -192,6 +199,49 @@ proptest! {
         let mut sequencer = Sequencer::new();
         jobs.iter().for_each(|_| { sequencer.take_number(); });
         check_station(sequencer, &jobs, |tag, _| (tag, tag as u64))?;
+    }
+
+    /// An engine's permit comes out with each step and its requests once each; nothing comes out early.
+    #[test]
+    fn an_engine_loses_no_request_and_no_permit(
+        is_apart in any::<bool>(), busy in 1..500u64, tokens in 8..40u32, seqs in 1..8u32,
+        asked in prop::collection::vec((0..300u64, 1..30u32, 1..20u32), 1..40),
+    ) {
+        let lengths = asked.iter().map(|&(_, input, output)| (input, output)).collect();
+        let stream = RandomStreams::new(0, 0).stream("lengths");
+        let lengths = Lengths::new(&LengthPair::Recorded(Arc::new(lengths)), stream);
+        let preset = EnginePreset::of(if is_apart { "two-step" } else { "vllm" }).unwrap();
+        let gpu = EngineGpu { memory: Bytes::from_mib(1 << 10), is_a100: false };
+        let spec = EngineSpec {
+            max_num_batched_tokens: tokens, max_num_seqs: seqs, max_model_len: 60, block_size: 4,
+            blocks: 15, ..(preset.make)(gpu)
+        };
+        let mut former =
+            Former::Engine(Box::new(Engine::new(&spec, lengths, TokenRecord::new(None))));
+        let mut due = SimTime::ZERO;
+        for &(gap, ..) in &asked {
+            due = due + SimDuration::from_nanos(gap);
+            former.feed(Query { due, seen: due, size: 1.0, level: 0, step: 0, vm: VmId(0) });
+        }
+        former.close();
+        let permit = Permit { gpu: 0, worker: 0 };
+        former.submit(SimTime::ZERO, permit);
+        let (mut done, mut answered): (Vec<FormedBatch>, usize) = (Vec::new(), 0);
+        while let Some(now) = former.next_change() {
+            if now > SimTime::ZERO {
+                former.advance(SimTime::from_nanos(now.as_nanos() - 1), &mut done);
+                prop_assert!(done.is_empty());
+            }
+            former.advance(now, &mut done);
+            prop_assert_eq!(done.len(), 1);
+            let batch = done.pop().unwrap();
+            prop_assert_eq!(batch.permit, permit);
+            prop_assert!(former.next_change().is_none());
+            answered += batch.queries.len();
+            former.submit(now + SimDuration::from_nanos(busy), permit);
+        }
+        prop_assert_eq!(answered, asked.len());
+        prop_assert!(former.is_drained());
     }
 
     /// Permits in = permits out, queries in = queries out, each once and in order of arrival, in batches

@@ -199,17 +199,8 @@ fn lines_of(
         add(group.completed_per_s, rate);
         add(group.p50_ms, latency);
         add(group.p99_ms, latency);
-        cells.push(verdict_of(group, found.runs));
+        cells.push(sweep_tokens::verdict_of(group, found.runs));
         grid.line(cells);
-    }
-}
-
-/// The verdict on a group over so many runs.
-pub(super) fn verdict_of(group: &GroupSummary, runs: usize) -> String {
-    match (group.valid, runs) {
-        (0, _) => "INVALID".to_string(),
-        (valid, all) if valid == all => "VALID".to_string(),
-        (valid, all) => format!("{} of {all} INVALID", all - valid),
     }
 }
 

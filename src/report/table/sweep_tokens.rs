@@ -2,7 +2,6 @@
 
 use super::super::number::{latency, or_dash, plain, rate};
 use super::grid::{Column, Grid};
-use super::sweep::verdict_of;
 use super::tokens::percent;
 use crate::report::width::Width;
 use crate::study::{GroupHead, GroupSummary, Interval, SweepResults, TokenSummary};
@@ -135,4 +134,13 @@ pub(in crate::report) fn grid(results: &SweepResults) -> Option<(Grid, String)> 
         said.push_str(" good: the part of the requests within both bounds.");
     }
     Some((grid, said))
+}
+
+/// The verdict on a group over so many runs.
+pub(super) fn verdict_of(group: &GroupSummary, runs: usize) -> String {
+    match (group.valid, runs) {
+        (0, _) => "INVALID".to_string(),
+        (valid, all) if valid == all => "VALID".to_string(),
+        (valid, all) => format!("{} of {all} INVALID", all - valid),
+    }
 }
