@@ -36,6 +36,7 @@ mod laws;
 mod lesson;
 mod lessons;
 mod links;
+mod llm_published;
 mod loadgen_logs;
 mod loads;
 mod measurements;
