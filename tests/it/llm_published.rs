@@ -1,7 +1,7 @@
 //! LLM serving against figures that others published: `tests/measured/llm/`, whose README names the sources.
 //!
-//! Nothing is fitted here but two host numbers of vLLM, the defaults of its preset, and what a step of one early
-//! version of TensorRT-LLM took beside the GPU, learnt on some rows and applied to the others. What misses its
+//! Fitted are host numbers of vLLM and TensorRT-LLM, the defaults of their presets, and what a step of one early version
+//! of the latter took beside the GPU, learnt on some rows and applied to the others, which were in sight. What misses its
 //! target is on the page, whose table these tests write: `docs/explanation/llm-accuracy.md`.
 
 use slicewise::config::{Catalogue, LoadOptions, load};
