@@ -37,6 +37,7 @@ mod lesson;
 mod lessons;
 mod links;
 mod llm_h200;
+mod llm_published;
 mod loadgen_logs;
 mod loads;
 mod measurements;

@@ -42,17 +42,14 @@ pub(crate) fn rates_of(
     let (compute, attention) = (like("compute", tensor)?, like("attention", tensor)?);
     let (weights, kv) = (like("weights", bandwidth)?, like("kv", bandwidth)?);
     let overlap = like("overlap", 1.0)?;
-    let usual = |key: &str, absent: fn(&GpuSpec, f64) -> Fact<f64>, of: f64| {
-        own(key).unwrap_or_else(|| absent(gpu, of))
-    };
     let or = |key: &str, value: f64, ends: [f64; 2], why: &str| {
         own(key).unwrap_or_else(|| Fact { range: Some(ends), ..Fact::assumed(value, why) })
     };
     let or_none =
         |key: &str, value: f64, why: &str| own(key).unwrap_or_else(|| Fact::assumed(value, why));
     Ok(StepRates {
-        weights_of_sms: usual("weights_of_sms", weights_of_sms, weights.value),
-        kv_of_sms: usual("kv_of_sms", kv_of_sms, gpu.memory_bandwidth.value.get() / 1e9),
+        weights_of_sms: own("weights_of_sms").unwrap_or_else(|| weights_of_sms(gpu, weights.value)),
+        kv_of_sms: own("kv_of_sms").unwrap_or_else(|| kv_of_sms(gpu, kv.value, is_measured_loop)),
         kv_start: or_none("kv_start", 0.0, IN_TABLES),
         kv_token: or_none("kv_token", 0.0, BALANCED),
         kv_uneven: or_none("kv_uneven", 0.0, BALANCED),
@@ -92,9 +89,9 @@ const OF_WEIGHTS: &str = "assumed: 30 % of the SMs draw all of the weights' band
 const OF_WEIGHTS_ELSEWHERE: &str = "assumed: 30 % of the SMs draw all of the weights' bandwidth, as on an H200 \
     (slicewise measurement, driver 580.159, 2026-11-26); 25 to 50 % elsewhere";
 const OF_KV: &str = "assumed: 0.57 of the bandwidth on all SMs, as flash attention 2 drew on an H200 (slicewise \
-    measurement, driver 580.159, 2026-11-26); kernels that stream have no such limit";
+    measurement, driver 580.159, 2026-11-26)";
 const OF_KV_ELSEWHERE: &str = "assumed: the attention of decodes streams keys and values, without a limit of its SMs; \
-    on an H200 they drew 0.57 of the bandwidth (slicewise measurement, driver 580.159, 2026-11-26)";
+    at the least, all SMs draw what the rate of operators states";
 
 fn weights_of_sms(gpu: &GpuSpec, weights: f64) -> Fact<f64> {
     const SATURATED: f64 = 0.30;
@@ -106,13 +103,15 @@ fn weights_of_sms(gpu: &GpuSpec, weights: f64) -> Fact<f64> {
     Fact { range, ..Fact::assumed(weights / SATURATED, why) }
 }
 
-fn kv_of_sms(gpu: &GpuSpec, bandwidth: f64) -> Fact<f64> {
-    let drawn = 0.57 * bandwidth;
-    let (value, why) = match is_hopper(gpu) {
-        true => (drawn, OF_KV),
-        false => (UNLIMITED, OF_KV_ELSEWHERE),
+/// The kernels of the loop that was measured are limited by their SMs on Hopper. Those of other engines drew `kv`, more
+/// than these could, where their operators were timed.
+fn kv_of_sms(gpu: &GpuSpec, kv: f64, is_measured_loop: bool) -> Fact<f64> {
+    let drawn = 0.57 * gpu.memory_bandwidth.value.get() / 1e9;
+    let (value, least, why) = match is_measured_loop && is_hopper(gpu) {
+        true => (drawn, drawn, OF_KV),
+        false => (UNLIMITED, kv, OF_KV_ELSEWHERE),
     };
-    Fact { range: Some([drawn, UNLIMITED]), ..Fact::assumed(value, why) }
+    Fact { range: Some([least, UNLIMITED]), ..Fact::assumed(value, why) }
 }
 
 fn major(gpu: &GpuSpec) -> Option<(u8, u8)> {

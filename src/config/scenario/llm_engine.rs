@@ -13,6 +13,8 @@ pub(super) struct Engine {
     pub(super) spec: EngineSpec,
     /// The part of the frame buffer that it takes.
     pub(super) fraction: Share,
+    /// Whether that part is of what weights and the rest leave.
+    pub(super) is_part_of_free: bool,
     /// Memory beside weights, keys and values.
     pub(super) rest: Bytes,
     /// So many blocks instead of as many as there is memory for.
@@ -134,6 +136,7 @@ fn settled(
     Some(Engine {
         spec,
         fraction,
+        is_part_of_free: preset.is_part_of_free,
         rest: keys.rest_memory,
         blocks: keys.num_gpu_blocks_override,
         spots,

@@ -21,13 +21,25 @@ pub(super) struct Room<'a> {
 impl Room<'_> {
     /// Memory that the engine takes of its share.
     pub(super) fn usable(&self, gpu: &GpuSpec) -> Bytes {
-        let all = self.holding.frame_buffer(gpu).get() as f64;
-        Bytes::new((all * self.engine.fraction.get()) as u64)
+        let all = self.frame(gpu);
+        let weights = self.keys.weights;
+        Bytes::new((self.left(all, weights) + self.held(weights)).min(all) as u64)
     }
 
-    /// What `memory` leaves for keys and values, in bytes; below 0 where it is too little.
-    fn left(&self, memory: f64, weights: WeightFormat) -> f64 {
-        memory - self.model.weight_bytes(weights) - self.engine.rest.get() as f64
+    /// Memory of its share, in bytes.
+    fn frame(&self, gpu: &GpuSpec) -> f64 {
+        self.holding.frame_buffer(gpu).get() as f64
+    }
+
+    /// What weights and the rest take, in bytes.
+    fn held(&self, weights: WeightFormat) -> f64 {
+        self.model.weight_bytes(weights) + self.engine.rest.get() as f64
+    }
+
+    /// What a share of so many bytes leaves for keys and values; below 0 where it is too little.
+    fn left(&self, all: f64, weights: WeightFormat) -> f64 {
+        let (part, held) = (self.engine.fraction.get(), self.held(weights));
+        if self.engine.is_part_of_free { part * (all - held) } else { part * all - held }
     }
 
     /// Whole blocks in so many bytes.
@@ -41,17 +53,16 @@ impl Room<'_> {
         u64::from(self.engine.spec.max_model_len.div_ceil(self.engine.spec.block_size))
     }
 
-    /// Whether one request of the longest context fits with this memory and these formats.
-    fn fits(&self, memory: f64, weights: WeightFormat, kv: KvFormat) -> bool {
-        self.blocks_in(self.left(memory, weights), kv) >= self.needed()
+    /// Whether one request of the longest context fits a share of so many bytes with these formats.
+    fn fits(&self, all: f64, weights: WeightFormat, kv: KvFormat) -> bool {
+        self.blocks_in(self.left(all, weights), kv) >= self.needed()
     }
 }
 
 /// Blocks of keys and values on this GPU; nothing where they are too few, which is reported.
 pub(super) fn blocks(room: &Room<'_>, gpu: &GpuSpec, table: &Reader<'_>) -> Option<u32> {
-    let memory = room.usable(gpu).get() as f64;
     let (weights, kv) = (room.keys.weights, room.keys.kv_cache);
-    let left = room.left(memory, weights);
+    let left = room.left(room.frame(gpu), weights);
     let blocks = room.blocks_in(left, kv);
     let told = |found: Diagnostic| {
         let found = found.of_limit(Obstacle::FrameBuffer).note("sum", sum(room, gpu));
@@ -65,7 +76,7 @@ pub(super) fn blocks(room: &Room<'_>, gpu: &GpuSpec, table: &Reader<'_>) -> Opti
             gib(room.model.weight_bytes(weights)),
             gib(room.engine.rest.get() as f64),
             room.holding.in_words(gpu),
-            gib(memory)
+            gib(room.usable(gpu).get() as f64)
         );
         return told(Diagnostic::at(&room.spots.llm, title));
     }
@@ -100,21 +111,27 @@ pub(super) fn blocks(room: &Room<'_>, gpu: &GpuSpec, table: &Reader<'_>) -> Opti
 /// How the memory is divided.
 fn sum(room: &Room<'_>, gpu: &GpuSpec) -> String {
     let (weights, kv) = (room.keys.weights, room.keys.kv_cache);
-    format!(
-        "{} x {} (gpu_memory_utilization x frame buffer) - {} (weights, {weights}) - {} (rest_memory); a token's keys \
-         and values ({}) take {}",
-        room.engine.fraction,
-        room.holding.frame_buffer(gpu),
+    let (part, all) = (room.engine.fraction, room.holding.frame_buffer(gpu));
+    let weights_and_rest = format!(
+        "{} (weights, {weights}) - {} (rest_memory)",
         gib(room.model.weight_bytes(weights)),
-        gib(room.engine.rest.get() as f64),
-        kv.word(),
-        Bytes::new(room.model.kv_bytes(kv) as u64)
-    )
+        gib(room.engine.rest.get() as f64)
+    );
+    let left = match room.engine.is_part_of_free {
+        true => format!(
+            "{part} (gpu_memory_utilization, of what is free) x ({all} (frame buffer) - {weights_and_rest})"
+        ),
+        false => {
+            format!("{part} x {all} (gpu_memory_utilization x frame buffer) - {weights_and_rest}")
+        }
+    };
+    let token = Bytes::new(room.model.kv_bytes(kv) as u64);
+    format!("{left}; a token's keys and values ({}) take {token}", kv.word())
 }
 
 /// The formats, and the shares of the GPU, with which one request of the longest context would fit.
 fn with_what_fits(found: Diagnostic, room: &Room<'_>, gpu: &GpuSpec) -> Diagnostic {
-    let memory = room.usable(gpu).get() as f64;
+    let all = room.frame(gpu);
     let (weights, kv) = (room.keys.weights, room.keys.kv_cache);
     let others = [
         ("kv_cache = \"fp8\"", weights, KvFormat::Fp8),
@@ -128,7 +145,7 @@ fn with_what_fits(found: Diagnostic, room: &Room<'_>, gpu: &GpuSpec) -> Diagnost
             && (*weights_then, *kv_then) != (weights, kv)
     });
     let told = smaller.filter_map(|(words, weights, kv)| {
-        let blocks = room.blocks_in(room.left(memory, weights), kv);
+        let blocks = room.blocks_in(room.left(all, weights), kv);
         let most = blocks * u64::from(room.engine.spec.block_size);
         match blocks >= room.needed() {
             true => Some(format!("with {words} it fits")),
@@ -152,10 +169,7 @@ fn with_what_fits(found: Diagnostic, room: &Room<'_>, gpu: &GpuSpec) -> Diagnost
             .help("or take a GPU with more memory: tensor parallelism is not simulated yet");
     };
     let candidates = kind.candidates(gpu);
-    let fits = |other: &&Holding| {
-        let memory = other.frame_buffer(gpu).get() as f64 * room.engine.fraction.get();
-        room.fits(memory, weights, kv)
-    };
+    let fits = |other: &&Holding| room.fits(other.frame_buffer(gpu).get() as f64, weights, kv);
     let names: Vec<&str> = candidates.iter().filter(fits).map(|other| other.name(gpu)).collect();
     let none = match kind {
         Kind::Instance => "no GPU instance of this card",
