@@ -10,6 +10,7 @@ use crate::units::SimTime;
 
 /// A batcher or an engine.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a batcher is on the way of every query")]
 pub enum Former {
     /// Of a server that answers queries in batches.
     Batcher(Batcher),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 /// How prompts and outputs of requests are distributed.
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a VM has one")]
 pub enum LengthPair {
     /// Each drawn from a distribution of its own.
     Drawn {

@@ -222,6 +222,9 @@ pub struct TokenIntervals {
     pub times: std::collections::BTreeMap<&'static str, Interval>,
 }
 
+/// A figure of a VM's tokens.
+type FigureOf<'f> = &'f dyn Fn(&TokenResult) -> Option<f64>;
+
 impl TokenIntervals {
     /// Those of a VM over several outcomes of the same run, in milliseconds and per second.
     pub(super) fn over(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Option<Self> {
@@ -243,7 +246,7 @@ impl TokenIntervals {
         })
     }
 
-    fn of(values: &dyn Fn(&dyn Fn(&TokenResult) -> Option<f64>) -> Vec<f64>) -> Option<Self> {
+    fn of(values: &dyn Fn(FigureOf<'_>) -> Vec<f64>) -> Option<Self> {
         let times = COMPARED.into_iter().filter_map(|name| {
             Some((name, student_95(&values(&|of: &TokenResult| of.get(name)))?))
         });
@@ -274,9 +277,8 @@ pub struct TokenSummary {
 impl TokenSummary {
     /// Of every replication; nothing where none serves an LLM.
     pub(super) fn of(all: &[TokenResult]) -> Option<Self> {
-        let over = |figure: &dyn Fn(&TokenResult) -> Option<f64>| {
-            student_95(&all.iter().filter_map(figure).collect::<Vec<_>>())
-        };
+        let over =
+            |figure: FigureOf<'_>| student_95(&all.iter().filter_map(figure).collect::<Vec<_>>());
         Some(Self {
             figures: TokenIntervals::of(&|figure| all.iter().filter_map(figure).collect())?,
             good_share: over(&|of| Some(of.goodput?.share)),

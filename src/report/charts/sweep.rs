@@ -27,11 +27,10 @@ pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item =
             1 => kind.to_string(),
             _ => file_name(kind, names[index], &names[..index]),
         };
-        let kinds: &[(&str, fn(&SweepResults, usize) -> Option<Figure>)] =
-            match results.groups[index].serves_llm {
-                true => &[("ttft", ttft), ("tpot", tpot), ("tokens", tokens)],
-                false => &[("latency", latency)],
-            };
+        let kinds: &[(&str, Draw)] = match results.groups[index].serves_llm {
+            true => &[("ttft", ttft), ("tpot", tpot), ("tokens", tokens)],
+            false => &[("latency", latency)],
+        };
         let drawn =
             kinds.iter().filter_map(|(kind, draw)| Some((named(kind), draw(results, index)?)));
         drawn.collect::<Vec<_>>()
@@ -39,6 +38,9 @@ pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item =
     let throughput = std::iter::once_with(|| throughput(results)).flatten();
     latencies.chain(throughput.map(|figure| ("throughput".to_string(), figure)))
 }
+
+/// Draws a group of a sweep; nothing where there is nothing to draw.
+type Draw = fn(&SweepResults, usize) -> Option<Figure>;
 
 /// A name fit for a file, told apart from those of earlier groups.
 fn file_name(kind: &str, group: &str, earlier: &[&str]) -> String {
