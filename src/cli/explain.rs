@@ -80,6 +80,12 @@ pub(super) fn run(arguments: &ExplainArgs, configs: Option<&Path>) -> Result<(),
             (file.sweep().into(), vec![(name, experiment)], vec![told])
         }
     };
+    let mut vms = runs.iter().flat_map(|(_, run)| &run.vms);
+    if let Some(vm) = vms.find(|vm| vm.llm.is_some()) {
+        let why = format!("{} serves an LLM, which explain does not understand yet", vm.name);
+        let help = "slicewise run FILE tells where a request's time goes, and check FILE --explain what it rests on";
+        return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
+    }
     let bar = Progress::new(settings.hides_progress());
     let work = settings.begin(Maker::Explain, &format!("{}-explain", head.scenario), &bar)?;
     told.iter().for_each(|line| work.say(line));

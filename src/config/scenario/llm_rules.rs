@@ -24,3 +24,11 @@ pub(super) fn refuse_operations(guests: &[Guest], problems: &Problems) -> bool {
     problems.push(Diagnostic::at(&first.spots.name, title).help(help));
     true
 }
+
+/// Refuses a search for the highest rate, if one of them serves an LLM: what it is judged by is not searched yet.
+pub(super) fn refuse_search(guests: &[Guest], problems: &Problems) {
+    let Some(first) = guests.iter().find(|guest| guest.vm.llm.is_some()) else { return };
+    let title = "a search for the highest rate with a VM that serves an LLM is not simulated yet";
+    let help = "`slicewise run` tells the requests within `goodput`, a sweep over `vm.load.rate` at several rates";
+    problems.push(Diagnostic::at(&first.spots.name, title).help(help));
+}

@@ -321,6 +321,9 @@ impl Context<'_> {
                 `slicewise run` tells, at several a sweep over `vm.load.target_qps`";
             self.problems.push(Diagnostic::at(spot, title).help(help));
         }
+        if capacity.is_some() || self.problems.rates_are_parts {
+            llm_rules::refuse_search(&guests, self.problems);
+        }
         let by_itself = balanced::of_any(&guests).map(|spot| (spot, "a load balancer"));
         let by_itself = by_itself.or(clones.map(|spot| (spot, "clones")));
         let mut baselines = self.baselines(stem, &guests, by_itself, baseline);

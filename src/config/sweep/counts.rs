@@ -107,6 +107,16 @@ impl CountFile {
                     `slicewise run` tells, to several a sweep over `vm.count`";
                 problems.push(Diagnostic::at(&spot, title).help(help));
             }
+            let vms = tree.get("vm").and_then(|vms| vms.get_ref().as_array());
+            let engines =
+                vms.into_iter().flatten().filter_map(|vm| vm.get_ref().as_table()?.get("llm"));
+            for engine in engines {
+                let spot = Spot { file: file.clone(), span: engine.span() };
+                let title = "a search for the number of VMs that serve LLMs is not simulated yet";
+                let help = "`slicewise run` tells the requests within `goodput`, a sweep over `vm.count` of \
+                    several numbers";
+                problems.push(Diagnostic::at(&spot, title).help(help));
+            }
             groups.extend(counted_group(&self.group, file, &tree, &problems).map(|(_, name)| name));
             let mut base = tree.clone();
             OF_ONE_RUN.iter().for_each(|key| drop(base.remove(*key)));

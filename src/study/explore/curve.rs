@@ -35,8 +35,8 @@ pub fn at_part_of_rate(experiment: &Experiment, part: f64) -> Experiment {
     at_rate(experiment, asked_per_s(experiment) * part)
 }
 
-/// What makes the start of a run unlike the rest of it, so that short runs of it make no curve; nothing where
-/// nothing does.
+/// What makes the start of a run unlike the rest of it, or its latency no measure, so that short runs of it make no
+/// curve; nothing where nothing does.
 pub fn why_no_curve(experiment: &Experiment) -> Option<&'static str> {
     let vms = || experiment.vms.iter();
     let has_replicas =
@@ -47,6 +47,7 @@ pub fn why_no_curve(experiment: &Experiment) -> Option<&'static str> {
     let operated = experiment.timeline.as_ref().is_some_and(|found| !found.operations.is_empty());
     Some(match () {
         () if operated => "its operations happen at times of the whole run",
+        () if vms().any(|vm| vm.llm.is_some()) => "requests of an LLM are judged by their tokens",
         () if vms().any(has_replicas) => "its replicas follow the load over the whole run",
         () if vms().any(varies) => "its load changes over the whole run",
         () if vms().any(comes_and_goes) => "its VMs are powered on or off in the run",

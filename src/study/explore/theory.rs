@@ -41,6 +41,7 @@ pub fn law(experiment: &Experiment) -> Option<Law> {
         && server.soft_drop.get() == 1.0
         && experiment.pools.is_empty()
         && vm.steps.is_empty()
+        && vm.llm.is_none()
         && experiment.timeline.is_none()
         && experiment.hosts.iter().all(|host| host.stalls.is_none());
     let is_poisson = load.scenario == TestScenario::Server && load.arrivals == Arrivals::Poisson;
