@@ -2,8 +2,8 @@
 //!
 //! slicewise measurement, H200, driver 580.159, 2026-11-26.
 
-use super::{Admission, DecoderModel, EngineSpec, Fact, StepRates, StepRule};
-use crate::units::{Share, SimDuration};
+use super::{DecoderModel, EngineGpu, EnginePreset, EngineSpec, Fact, MEASURED_LOOP, StepRates};
+use crate::units::Bytes;
 
 /// Llama-3.1-8B.
 pub(crate) fn llama_8b() -> DecoderModel {
@@ -103,27 +103,9 @@ pub(crate) fn rates_1b_h200() -> StepRates {
     }
 }
 
-/// The loop that was measured.
+/// The loop that was measured, with the pool of the larger model's server.
 pub(crate) fn two_step() -> EngineSpec {
-    let time = |nanos| Fact::assumed(SimDuration::from_nanos(nanos), "as measured");
-    EngineSpec {
-        preset: "two-step",
-        max_num_batched_tokens: 2048,
-        max_num_seqs: 64,
-        max_model_len: 4352,
-        block_size: 1,
-        blocks: 262_400,
-        admission: Admission::Reserved,
-        steps: StepRule::PromptsApart,
-        chunked_prefill: false,
-        prompts_max: 16,
-        prefix_hits: Share::NONE,
-        decode_sizes: vec![1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64],
-        prompt_sizes: vec![
-            64, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048,
-        ],
-        host_per_step: time(25_000),
-        host_per_sequence: time(400),
-        sampling: time(2400),
-    }
+    let preset = EnginePreset::of(MEASURED_LOOP).expect("a preset");
+    let gpu = EngineGpu { memory: Bytes::ZERO, is_a100: false };
+    EngineSpec { max_model_len: 4352, blocks: 262_400, ..(preset.make)(gpu) }
 }
