@@ -143,8 +143,12 @@ pub fn slow_filling(vm: &VmSpec) -> Option<String> {
 
 /// What VALID means of VMs that are not held to MLPerf's rules.
 fn of_rules(experiment: &Experiment) -> Option<String> {
-    let is_judged =
-        |vm: &&VmSpec| vm.load.scenario == TestScenario::Server && !vm.load.settings.is_of_mlperf();
+    // A VM that serves an LLM is judged by its tokens.
+    let is_judged = |vm: &&VmSpec| {
+        vm.load.scenario == TestScenario::Server
+            && !vm.load.settings.is_of_mlperf()
+            && vm.llm.is_none()
+    };
     let mut groups: Vec<&str> =
         experiment.vms.iter().filter(is_judged).map(|vm| vm.group.as_str()).collect();
     groups.dedup();
@@ -318,16 +322,25 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
                     }
                 }
                 InstanceSharing::Mps(mps) => {
-                    add("MPS isolates no errors: a fatal fault of one client ends all clients of \
-                        its GPU; memory bandwidth, L2 and power are not divided either, and phi \
-                        alone models how busy clients slow each other down there"
-                        .to_string());
+                    let has_engines = experiment.vms.iter().any(|vm| vm.llm.is_some());
+                    let how = match has_engines {
+                        true => {
+                            "how engines slow each other down there is as measured on an H200, and \
+                            rough where a client has no limit: a decode then waits for half of the \
+                            prompts beside it"
+                        }
+                        false => "phi alone models how busy clients slow each other down there",
+                    };
+                    add(format!(
+                        "MPS isolates no errors: a fatal fault of one client ends all clients of its \
+                        GPU; memory bandwidth, L2 and power are not divided either, and {how}"
+                    ));
                     if mps.is_partitioned {
                         add("static partitions of MPS are modelled by their documentation, \
                             without measurements: each client has its own SMs, everything else is \
                             shared as with limits, and SMs beyond whole chunks are idle"
                             .to_string());
-                    } else if has_limits_side_by_side(experiment) {
+                    } else if !has_engines && has_limits_side_by_side(experiment) {
                         add("limits do not separate MPS clients fully: with two clients of half \
                             the threads each, whose kernels fill their halves, 167 of 827 kernels \
                             took twice their time (slicewise measurement, H200, driver 580.159, \
